@@ -40,7 +40,7 @@ def scores(found: list[Claim]) -> None:
     columns: dict[str, dict[str, str]] = {}
     for group in found:
         for way in group["ways"]:
-            name = f"{group['factor']}, {group['measure']}"
+            name = f"{group['factor']}, {group['measure']}" + (f", {group['where']}" if group["where"] else "")
             if group["embedding"] is not None:
                 name += f", from the {group['embedding']} embedding by {way['probe']}, {way['clips']}"
             columns[name] = {row["model"]: shown(row) for row in way["rows"]}
@@ -57,7 +57,8 @@ def claims(found: list[Claim]) -> None:
     print("\n| claim | answer | differences, mean over dimensions |\n| --- | --- | --- |")
     for claim in found:
         ways = [claim["clips"], f"{claim['probe']} probe" if claim["probe"] == "strongest" else ""]
-        place = f" ({', '.join(way for way in ways if way)})" if claim["probe"] else ""
+        ways = [claim["where"], *(ways if claim["probe"] else [])]
+        place = f" ({', '.join(way for way in ways if way)})" if any(ways) else ""
         if claim["kind"] == "different":
             ps = [each for one in claim["contrasts"] for each in one["each"]]
             contrasts = f"p {min(ps):.3f} to {max(ps):.3f} over pairs of models and seeds" if ps else ""

@@ -18,25 +18,55 @@ SMALL = ["people=2", "clips=12", "seconds=1", "size=32", "frame_rate=5"]
 def planned(config):
     people = sample_people(config.people, np.random.default_rng(0))
     rows = [
-        (clip.name, clip.person.name, clip.person.own, clip.emotion, clip.balanced)
+        (clip.name, clip.person.name, clip.person.own, clip.emotion, clip.sampling)
         for clip in plan(config, people, np.random.default_rng(1))
     ]
-    return pd.DataFrame(rows, columns=["clip", "speaker", "own", "emotion", "balanced"])
+    return pd.DataFrame(rows, columns=["clip", "speaker", "own", "emotion", "sampling"])
 
 
 @pytest.mark.parametrize(("balanced", "clips"), [(0.0, 0), (0.25, 12), (0.5, 24), (1.0, 48)])
 def test_balanced_clips_are_whole_rounds_and_the_others_are_entangled(balanced, clips):
     table = planned(ToyConfig(people=12, clips=600, entanglement=0.8, balanced=balanced))
-    apart = table[table["balanced"]]
+    apart = table[table["sampling"] == "balanced"]
     assert len(apart) == 12 * clips
     if clips:
         assert pd.crosstab(apart["speaker"], apart["emotion"]).eq(clips // 6).all(axis=None)
-    rest = table[~table["balanced"]]
+    rest = table[table["sampling"] == "entangled"]
     expected = 0.8 + 0.2 / 6
     if len(rest) > 100:
         share = (rest["emotion"] == rest["own"]).mean()
         assert abs(share - expected) <= 3 * np.sqrt(expected * (1 - expected) / len(rest))
     assert table["clip"].is_unique
+
+
+def test_clips_that_are_alike_are_entangled_as_the_others_and_named_apart():
+    settings = {"people": 12, "clips": 720, "entanglement": 0.8, "balanced": 0.2}
+    table, without = planned(ToyConfig(**settings, alike=0.2)), planned(ToyConfig(**settings))
+    assert table.drop(columns="sampling").equals(without.drop(columns="sampling"))
+    counts = pd.crosstab(table["speaker"], table["sampling"])
+    assert counts.drop_duplicates().to_dict("records") == [{"alike": 12, "balanced": 12, "entangled": 36}]
+    own = table["emotion"] == table["own"]
+    shares, expected = own.groupby(table["sampling"]).mean(), 0.8 + 0.2 / 6
+    for name, count in (("alike", 144), ("entangled", 432)):
+        assert abs(shares[name] - expected) <= 3 * np.sqrt(expected * (1 - expected) / count)
+    assert shares["balanced"] == pytest.approx(1 / 6)
+
+
+@pytest.mark.parametrize(
+    ("shares", "sentence"),
+    [
+        (
+            {"alike": 0.05},
+            "toy: 'alike' is 0.05 of 60 clips a person, less than one round of the 6 emotions; take more clips or a "
+            "larger share",
+        ),
+        ({"alike": 0.6, "balanced": 0.5}, "toy: 'balanced' and 'alike' are 1.1 of the clips; take 1 at most"),
+    ],
+)
+def test_shares_that_cannot_be_are_refused(shares, sentence):
+    with pytest.raises(ConfigError) as error:
+        parse(ToyConfig, {"people": 12, "clips": 720, **shares}, "toy")
+    assert str(error.value) == sentence
 
 
 def test_a_balanced_share_without_a_whole_round_is_refused():

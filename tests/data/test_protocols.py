@@ -518,6 +518,107 @@ def test_defaults_of_seen_speakers_stand_in_its_settings_alone():
         assert parse(Protocol, protocol.model_dump(mode="json"), "protocol") == protocol
 
 
+def twins(table):
+    """RAVDESS's clips with the columns that the two repetitions of a sentence have in common."""
+    return table.assign(intensity=table["clip"].str[9:11], sentence=table["clip"].str[12:14])
+
+
+TWINS = ("speaker", "label", "intensity", "sentence")
+
+
+@given(
+    st.lists(st.tuples(*[st.sampled_from(["x", "y", None])] * 2, st.sampled_from("ab")), min_size=12, max_size=40),
+    st.sampled_from([("one",), ("one", "two"), ("speaker", "two")]),
+    st.sampled_from([{"name": "seen_speakers"}, {"name": "group_k_fold", "speakers": "seen", "groups": 3}]),
+    st.integers(0, 3),
+)
+@settings(max_examples=60, deadline=None)
+def test_clips_with_equal_values_are_in_one_part(rows, columns, own, seed):
+    table = pd.DataFrame(rows, columns=["one", "two", "speaker"]).assign(label="calm")
+    table["clip"] = [f"c{number}" for number in range(len(table))]
+    try:
+        made = folds(table, Protocol(**own, together=columns, seed=seed))
+    except ConfigError:
+        return  # too few groups for three parts
+    for fold in made:
+        part = {clip: name for name in PARTS for clip in getattr(fold, name)}
+        assert sorted(part) == sorted(table["clip"])
+        placed = table.assign(part=table["clip"].map(part))
+        assert placed.groupby([*columns])["part"].agg(set).map(len).eq(1).all()
+
+
+def test_twins_are_in_one_part_and_everybody_is_in_all_of_them():
+    table = twins(ravdess())
+    (fold,) = folds(table, Protocol(name="seen_speakers", together=TWINS))
+    part = {clip: name for name in PARTS for clip in getattr(fold, name)}
+    placed = table.assign(part=table["clip"].map(part))
+    assert placed.groupby([*TWINS])["part"].agg(set).map(len).eq(1).all()
+    assert placed.groupby("part")["speaker"].nunique().eq(3).all()
+    assert [len(own) for own in fold[1:4]] == [3 * (7 * 4 + 2), 3 * 7 * 2, 3 * 8 * 2]
+    (dealt,) = folds(table, Protocol(name="seen_speakers"))
+    apart = {clip: name for name in PARTS for clip in getattr(dealt, name)}
+    assert table.assign(part=table["clip"].map(apart)).groupby([*TWINS])["part"].agg(set).map(len).gt(1).any()
+
+
+def test_recordings_and_equal_values_are_kept_together_through_each_other():
+    table = pd.DataFrame(
+        [
+            (f"{who}{n}", who, "calm", f"{who}-r{n // 2}", f"{who}-{(n + 1) // 2 if n < 4 else n}")
+            for who in "ab"
+            for n in range(12)
+        ],
+        columns=["clip", "speaker", "label", "recording", "take"],
+    )
+    for fold in folds(table, Protocol(name="group_k_fold", speakers="seen", groups=3, together=("take",))):
+        part = {clip: name for name in PARTS for clip in getattr(fold, name)}
+        for who in "ab":  # 0 and 1 are of a recording, 1 and 2 of a take, 2 and 3 of a recording
+            assert len({part[f"{who}{n}"] for n in range(4)}) == 1
+
+
+@pytest.mark.parametrize(
+    ("own", "sentence"),
+    [
+        (
+            {"by": "repetition", "test": ["02"]},
+            "protocol.together: 'repetition' tests some of the clips that speaker, label, intensity, sentence keep "
+            "together, and not others (03-01-01-01-01-01-01, 03-01-01-01-01-02-01); leave one of the two settings out",
+        ),
+        (
+            {"together": ["sentense"]},
+            "protocol.together: unknown column of the corpus 'sentense'. Did you mean 'sentence'? Known: clip, "
+            "intensity, label, repetition, sentence, speaker.",
+        ),
+        (
+            {"name": "leave_one_speaker_out"},
+            "protocol: 'together' is of protocols of seen speakers and of seen_share, and this is "
+            "leave_one_speaker_out; leave it out",
+        ),
+    ],
+)
+def test_clips_that_cannot_be_kept_together_are_refused(own, sentence):
+    with pytest.raises(ConfigError) as error:
+        folds(twins(ravdess()), parse(Protocol, {"name": "seen_speakers", "together": [*TWINS], **own}, "protocol"))
+    assert str(error.value) == sentence
+
+
+def test_twins_of_clips_that_are_kept_back_do_not_train():
+    table = twins(ravdess(6))
+    for together in ((), TWINS):
+        made = folds(table, Protocol(name="group_k_fold", groups=3, seen_share=0.1, together=together))
+        key = table.set_index("clip")[[*TWINS]].agg("-".join, axis=1)
+        shared = [set(key[list(fold.seen)]) & set(key[list(fold.train)]) for fold in made]
+        assert all(fold.seen for fold in made)
+        assert any(shared) is not bool(together)
+
+
+def test_by_sentence_the_twins_of_training_clips_do_not_validate():
+    table = twins(ravdess())
+    (fold,) = folds(table, Protocol(name="seen_speakers", by="sentence", test=("02",), together=TWINS))
+    assert {clip[12:14] for clip in fold.test} == {"02"}
+    names = [{clip[:14] + clip[-3:] for clip in part} for part in (fold.train, fold.validation)]
+    assert not names[0] & names[1]
+
+
 @pytest.mark.parametrize("accepted", [(), ("shared-speaker", "same-sentence")])
 def test_the_split_audit_refuses_seen_speakers_that_are_not_accepted(accepted):
     table = ravdess().rename(columns={"label": "emotion"}).assign(sentence=lambda t: t["clip"].str[12:14])

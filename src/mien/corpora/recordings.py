@@ -42,13 +42,17 @@ def together(clips: pd.DataFrame) -> "pd.Series[int]":
         clips: one row a clip, see `recording_of`; `start` and `end`, seconds, are used where they are.
     """
     own, found = _numbers(clips), recording_of(clips)
-    groups, chains = own.groupby(found).transform("min").fillna(own), _chains(clips)
-    joined = own
+    return joined(own.groupby(found).transform("min").fillna(own), _chains(clips))
+
+
+def joined(one: "pd.Series[int]", other: "pd.Series[int]") -> "pd.Series[int]":
+    """A number for each row, equal for rows that have equal numbers in one of the two, or through rows between."""
+    found = pd.Series(np.arange(len(one)), index=one.index)
     while True:  # the least number goes on until it has reached all that is joined through others
-        next_one = joined.groupby(groups).transform("min").groupby(chains).transform("min")
-        if next_one.equals(joined):
-            return joined
-        joined = next_one
+        next_one = found.groupby(one).transform("min").groupby(other).transform("min")
+        if next_one.equals(found):
+            return found
+        found = next_one
 
 
 def file_of(clips: pd.DataFrame) -> "pd.Series[str]":

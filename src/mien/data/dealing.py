@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mien.corpora.recordings import together
+from mien.corpora.recordings import joined, together
 
 Cells = dict[tuple[str, ...], list[list[str]]]  # speaker and class -> units in their order, each the names of its clips
 
@@ -69,7 +69,7 @@ def groups(cells: Cells, count: int) -> list[set[str]]:
     return dealt
 
 
-def held(clips: pd.DataFrame, share: float) -> set[str]:
+def held(clips: pd.DataFrame, share: float, columns: Sequence[str] = ()) -> set[str]:
     """The clips of a share of each speaker's recordings, by the hashes of their first names.
 
     Of a speaker with two recordings or more it is one at least, and never all; a recording of several speakers stays.
@@ -77,9 +77,11 @@ def held(clips: pd.DataFrame, share: float) -> set[str]:
     Args:
         clips: one row a clip, with `clip` and `speaker`.
         share: of the recordings.
+        columns: see `units_of`.
     """
     found: set[str] = set()
-    for speakers, own in ordered(clips.drop(columns=["label", "emotion"], errors="ignore"), _whole(clips), 0).items():
+    units = units_of(clips, columns)[0]
+    for speakers, own in ordered(clips.drop(columns=["label", "emotion"], errors="ignore"), units, 0).items():
         if "+" not in speakers[0] or speakers[0] in set(clips["speaker"]):
             count = min(len(own) - 1, max(1, round(share * len(own))))
             found |= {name for names in own[:count] for name in names}
@@ -103,9 +105,21 @@ def speakers_without_training(
     return found
 
 
-def units_of(clips: pd.DataFrame) -> list[NDArray[np.integer[Any]]]:
-    """What is dealt as one, as numbers for `ordered`: recordings, and where these are too few single clips."""
-    return [_whole(clips), np.arange(len(clips))]
+def units_of(clips: pd.DataFrame, columns: Sequence[str] = ()) -> list[NDArray[np.integer[Any]]]:
+    """What is dealt as one, as numbers for `ordered`: recordings, and where these are too few single clips.
+
+    Args:
+        clips: one row a clip.
+        columns: clips with equal values in all of these are dealt as one in any case; a clip that lacks one of the
+            values is alike to none.
+    """
+    if not columns:
+        return [_whole(clips), np.arange(len(clips))]
+    values = clips[[*columns]]
+    lacking = values.isna().any(axis=1)
+    alone = pd.Series(-1 - np.arange(len(clips)), clips.index)
+    alike = values.groupby([*columns], dropna=False).ngroup().mask(lacking, alone)
+    return [joined(together(clips), alike).to_numpy(), alike.to_numpy()]
 
 
 def _whole(clips: pd.DataFrame) -> NDArray[np.integer[Any]]:

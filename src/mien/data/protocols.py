@@ -94,6 +94,10 @@ class Protocol(Settings):
             a value in it is not used. None splits the clips by their hashes.
         test: of seen_speakers: the values of `by` that are tested.
         test_share: of seen_speakers without `by`: the share of a speaker's clips of one class that is tested; 0.25.
+        together: of seen_speakers, of group_k_fold with seen speakers, and of `seen_share`: columns of the corpus;
+            clips with equal values in all of them are in one part of a fold. So `[speaker, emotion, sentence]` keeps
+            the repetitions of a sentence, which nearly equal each other, on one side. A clip that lacks one of the
+            values is like none.
         validation: of seen_speakers and of published protocols of one fold: the share of the clips which are not tested
             that validates; 0.2.
         splits: of random_splits: how many; 20. No two are alike, and the first of many are those of few.
@@ -114,6 +118,7 @@ class Protocol(Settings):
     by: str | None = None
     test: tuple[str, ...] = ()
     test_share: float | None = Field(None, gt=0, lt=1)
+    together: tuple[str, ...] = ()
     validation: float | None = Field(None, gt=0, lt=1)
     splits: int | None = Field(None, ge=1)
     shares: turns.Shares | None = None
@@ -141,6 +146,10 @@ class Protocol(Settings):
             raise ValueError("'by' and 'test' belong together: a column, and which of its values are tested")
         if self.by is not None and self.test_share is not None:
             raise ValueError("'test_share' and 'by' both choose the clips to test; leave one of the two out")
+        if self.together and not self.seen and self.seen_share is None:
+            raise ValueError(
+                f"'together' is of protocols of seen speakers and of seen_share, and this is {self.title}; leave it out"
+            )
         if self.seen_share is not None and (self.seen or self.by_clip):
             raise ValueError(
                 f"'seen_share' is of protocols of unseen speakers, and this is {self.title}; leave it out"
@@ -267,7 +276,7 @@ def folds(clips: pd.DataFrame, protocol: Protocol, *, apart: bool = False) -> li
     for fold in made if not protocol.by_clip and not protocol.seen else ():
         refuse_shared_speakers(clips, fold)
     if protocol.seen_share is not None:
-        made = [_kept_back(clips, fold, protocol.seen_share) for fold in made]
+        made = [_kept_back(clips, fold, protocol, protocol.seen_share) for fold in made]
     if protocol.folds is None:
         return made
     if missing := [number for number in protocol.folds if not 0 <= number < len(made)]:
@@ -293,7 +302,7 @@ def _seen_groups(clips: pd.DataFrame, protocol: Protocol) -> list[Fold]:
     """Folds in which the clips of every speaker are divided into groups."""
     speaker = dict(zip(clips["clip"], clips["speaker"], strict=True))
     count = _groups(protocol, len(set(speaker.values())))
-    for whole in dealing.units_of(clips):  # too few recordings: the split audit names what single clips then share
+    for whole in _units(clips, protocol):
         groups = dealing.groups(dealing.ordered(clips, whole, protocol.seed), count)
         taken = [(groups[(number + 1) % count], groups[number]) for number in range(count)]
         unseen = dealing.speakers_without_training(taken, speaker)
@@ -311,10 +320,11 @@ def _seen_groups(clips: pd.DataFrame, protocol: Protocol) -> list[Fold]:
     )
 
 
-def _kept_back(clips: pd.DataFrame, fold: Fold, share: float) -> Fold:
+def _kept_back(clips: pd.DataFrame, fold: Fold, protocol: Protocol, share: float) -> Fold:
     """The fold with a share of each training speaker's recordings as its part of seen speakers."""
+    _refuse_unknown_columns(clips, protocol)
     there = clips[clips["clip"].isin(fold.train)]
-    held = dealing.held(there, share)
+    held = dealing.held(there, share, protocol.together)
     if not held:
         raise ConfigError(
             f"protocol.seen_share: no training speaker of fold {fold.number} has two recordings, so none can be kept "
@@ -403,7 +413,7 @@ def _published(clips: pd.DataFrame, protocol: Protocol, own: published.Published
 
 def _parted(clips: pd.DataFrame, protocol: Protocol, tested: Mapping[str, bool] | None) -> dict[str, tuple[str, ...]]:
     """The clips of each part, see `_dealt`; recordings are dealt whole, unless a part would be empty."""
-    for whole in dealing.units_of(clips):  # too few recordings: the split audit names what single clips then share
+    for whole in _units(clips, protocol, tested):
         part = _dealt(clips, protocol, tested, whole)
         if set(PARTS) <= set(part.values()):
             break
@@ -426,6 +436,36 @@ def _seen_speakers(clips: pd.DataFrame, protocol: Protocol) -> Fold:
             "clips, or two that are not tested where 'by' chooses the tested ones"
         )
     return Fold(0, **parts)
+
+
+def _units(
+    clips: pd.DataFrame, protocol: Protocol, tested: Mapping[str, bool] | None = None
+) -> list[NDArray[np.integer[Any]]]:
+    """What is dealt as one: recordings, and, where a part would then be empty, less.
+
+    What single clips share where there are too few recordings is named by the split audit.
+
+    Raises:
+        ConfigError: a column of `protocol.together` does not exist, or `by` tests some of the clips that are together.
+    """
+    _refuse_unknown_columns(clips, protocol)
+    units = dealing.units_of(clips, protocol.together)
+    if protocol.together and tested is not None:
+        whose = clips["clip"].map(tested)
+        apart = whose.groupby(units[-1]).nunique()
+        if (apart > 1).any():
+            some = clips["clip"][units[-1] == apart.idxmax()]
+            raise ConfigError(
+                f"protocol.together: '{protocol.by}' tests some of the clips that {', '.join(protocol.together)} keep "
+                f"together, and not others ({', '.join(some[:2])}); leave one of the two settings out"
+            )
+    return units
+
+
+def _refuse_unknown_columns(clips: pd.DataFrame, protocol: Protocol) -> None:
+    for column in protocol.together:
+        if column not in clips:
+            raise ConfigError(f"protocol.together: {unknown('column of the corpus', column, map(str, clips.columns))}")
 
 
 def _dealt(

@@ -63,6 +63,7 @@ Names = Annotated[tuple[str, ...], BeforeValidator(_names), PlainSerializer(_sho
 Side = Annotated[dict[str, Names], BeforeValidator(_side)]
 Other = Annotated[Literal["chance", "identity floor"] | dict[str, Names] | None, BeforeValidator(_side)]
 Axes = dict[str, dict[str, Names]]
+Part = tuple[tuple[str, tuple[str, ...]], ...]  # column -> the values that its clips have; empty for all clips
 
 
 class Way(Settings):
@@ -93,6 +94,8 @@ class Claim(Settings):
         probe: which one: "mlp", of one hidden layer, or the "strongest" on validation; "mlp" where it is None.
         alone: "audio" or "video": both sides are scored where all of the other modality is missing, by the answers of
             `mien evaluate RUN --missing GRID`; a model that does not take the other one loses nothing. None: as it is.
+        where: column of the corpus -> values: the claim is scored on the clips that have one of them in each column,
+            such as `{sampling: balanced}` of a toy corpus; empty: on all.
         clips: "all" as they are, or "balanced": all classes weighted alike, so that what is frequent does not help.
         models: the models whose scores are compared.
         minus: the models that they are compared with; "chance": all clips called the most frequent class; or the
@@ -113,6 +116,7 @@ class Claim(Settings):
     embedding: str | None = None
     probe: str | None = None
     alone: Literal["audio", "video"] | None = None
+    where: dict[str, Names] = Field({})
     clips: str = ALL
     models: Side = Field({})
     minus: Other = None
@@ -146,8 +150,10 @@ class Claim(Settings):
         elif self.factor is None or self.measure is None:
             lacking = "factor" if self.factor is None else "measure"
             raise ValueError(f"'{lacking}' is missing: a claim of the kind '{self.kind}' is about a score")
-        if self.alone is not None and (self.embedding is not None or self.also or self.clips != ALL):
-            raise ValueError("'alone' is of the models' own answers, as they are: leave embedding, clips and also out")
+        if self.alone is not None and (self.embedding is not None or self.also or self.clips != ALL or self.where):
+            raise ValueError(
+                "'alone' is of the models' own answers, as they are: leave embedding, clips, where and also out"
+            )
         for clips, probe in ((self.clips, self.probe), *((way.clips, way.probe) for way in self.also.values())):
             if clips is not None:
                 _one_of("clips", clips, CLIPS)
@@ -181,10 +187,20 @@ class Claim(Settings):
             raise ValueError("a claim of the kind 'different' compares models: let 'minus' name them")
 
     @property
+    def part(self) -> Part:
+        """`where`, as a key."""
+        return tuple(self.where.items())
+
+    @property
     def ways(self) -> tuple[tuple[str | None, str], ...]:
         """(Probe, clips) of each way in which the claim is scored, its own first."""
         own = (self.probe or PROBES[0]) if self.embedding else None
         return ((own, self.clips), *((way.probe or own, way.clips or self.clips) for way in self.also.values()))
+
+
+def described(part: Part) -> str:
+    """Which clips, in words: `sampling balanced`; empty for all."""
+    return ", ".join(f"{column} {' or '.join(values)}" for column, values in part)
 
 
 class Difference(NamedTuple):

@@ -385,10 +385,11 @@ def check(datasets: Mapping[str, Dataset], folds: Sequence[Fold], experiment: Ex
     Raises:
         ConfigError: the corpus lacks a factor, a learning rate names no module, a module cannot be trained, an encoder
             cannot begin with the file of weights that its settings name, too few clips keep their label, training clips
-            are in no pool of `data.mix`, or `auc_classes` names no class.
+            are in no pool of `data.mix`, `auc_classes` names no class, or a claim is on clips that the corpus has not.
     """
     _refuse_unknown_classes(next(iter(datasets.values())), experiment)
     _refuse_unknown_tasks(next(iter(datasets.values())), folds, experiment)
+    _refuse_unknown_parts(next(iter(datasets.values())), experiment)
     seen: dict[tuple[int, int], list[TrainingPart]] = {}  # models that share their data share what they train on
     for name, (model, own) in experiment.attempts.items():
         dataset, batch = datasets[name], own.training.batch
@@ -414,6 +415,20 @@ def _refuse_unknown_classes(dataset: Dataset, experiment: Experiment) -> None:
     for name in names if isinstance(names, tuple) else ():
         if name not in dataset.classes:
             raise ConfigError(f"auc_classes: {unknown('class', name, dataset.classes)}")
+
+
+def _refuse_unknown_parts(dataset: Dataset, experiment: Experiment) -> None:
+    """Raise ConfigError for a column, or a value in it, that a claim names in `where` and the corpus has not."""
+    clips = dataset.clips
+    for name, claim in experiment.claims.items():
+        for column, values in claim.part:
+            if column not in clips:
+                columns = map(str, clips.columns)
+                raise ConfigError(f"claims.{name}.where: {unknown('column of the corpus', column, columns)}")
+            known = sorted(set(clips[column].dropna().astype(str)))
+            for value in values:
+                if value not in known:
+                    raise ConfigError(f"claims.{name}.where: {unknown(f'value of {column}', value, known[:20])}")
 
 
 def _refuse_unknown_tasks(dataset: Dataset, folds: Sequence[Fold], experiment: Experiment) -> None:

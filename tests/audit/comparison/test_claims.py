@@ -2,15 +2,19 @@
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import numpy as np
+import pytest
 import yaml
+from sklearn.metrics import f1_score
 
 from mien import experiments
 from mien.audit.comparison.claim_scores import Counts, Source
 from mien.audit.comparison.claims import COLUMNS, answered, rows_of, write
 from mien.audit.statistics.scores import BySpeaker
 from mien.common.settings import Loader, parse
+from mien.errors import ConfigError
 from mien.experiments.claims import Axes, Claim, Claimed
 from mien.runs.run import Run
 from sealing import reseal
@@ -23,6 +27,14 @@ HEAD, LEAK, STRONGEST = (
     Source("emotion", "speaker", "strongest"),
 )
 PERSON, KNOWS = Source("speaker"), Source("speaker", "emotion", "mlp")
+BETTER = {
+    "says": "ALT recognises emotion better.",
+    "kind": "above",
+    "factor": "emotion",
+    "measure": "macro_f1",
+    "models": "alternating_64",
+    "minus": "multitask_64",
+}
 Answers = dict[tuple[str, str | None, str], str]
 
 
@@ -348,6 +360,31 @@ def test_claims_are_answered_from_the_files_of_a_run(two: Run) -> None:
     claims = rows_of(made["claims"])
     assert (two.folder / "claims.csv").read_text().splitlines()[0] == ",".join(COLUMNS)
     assert set(claims["answer"]) == set(answers.values())
+
+
+def test_a_claim_on_some_clips_is_answered_from_these_alone(two: Run) -> None:
+    def written(**claims: object) -> dict[str, list[dict[str, object]]]:
+        own = parse(Claimed, {"claims": claims}, "").claims
+        made = write(replace(two, experiment=two.experiment.model_copy(update={"claims": own})))
+        assert made is not None
+        return made
+
+    part = {"speaker": ["s0", "s1", "s2", "s3", "s4", "s5", "s6"]}
+    every, some = written(every=BETTER), written(some={**BETTER, "where": part})
+    both = written(every=BETTER, some={**BETTER, "where": part})
+    words = "speaker s0 or s1 or s2 or s3 or s4 or s5 or s6"
+    assert [one["where"] for one in both["claims"]] == [one["where"] for one in both["scores"]] == ["", words]
+    assert both["claims"] == every["claims"] + some["claims"]
+    assert both["scores"] == every["scores"] + some["scores"]
+    own = two.predictions.query("split == 'test' and model == 'multitask_64'")
+    for score, rows in zip(both["scores"], (own, own[own["speaker"].isin(part["speaker"])]), strict=True):
+        row = next(row for row in score["ways"][0]["rows"] if row["model"] == "multitask_64")
+        assert row["score"] == pytest.approx(f1_score(rows["truth"], rows["predicted"], average="macro"))
+        assert (row["clips"], row["speakers"]) == (rows["clip"].nunique(), rows["speaker"].nunique())
+    none = written(nobody={**BETTER, "where": {"speaker": "nobody"}})
+    assert ([one["answer"] for one in none["claims"]], none["scores"]) == (["not asked"], [])
+    with pytest.raises(ConfigError, match="claims: where: unknown column of the corpus 'speakre'"):
+        written(nobody={**BETTER, "where": {"speakre": "s0"}})
 
 
 def test_without_probes_only_claims_about_heads_are_answered(make_two) -> None:

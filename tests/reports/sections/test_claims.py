@@ -298,6 +298,31 @@ def test_what_is_balanced_as_it_is_stands_once(claimed: Run, computed: Callable[
     ) in text
 
 
+def test_claims_and_scores_of_some_clips_say_which(claimed: Run) -> None:
+    whole = evidence()
+    shown = claims.shown(claimed)
+    part = {**whole, "claims": [{**one, "where": "sampling alike"} for one in whole["claims"]]}
+    part["scores"] = [{**one, "where": "sampling alike"} for one in whole["scores"]]
+    claimed.write_json("claims.json", {**whole, **{key: whole[key] + part[key] for key in ("claims", "scores")}})
+    try:
+        both = claims.shown(claimed)
+    finally:
+        claimed.write_json("claims.json", whole)
+        reseal(claimed.folder)
+    assert shown is not None
+    assert both is not None
+    count = len(shown["claims"])
+    assert both["claims"][:count] == shown["claims"]
+    assert [one["clips"] for one in both["claims"][count:]] == [
+        f"sampling alike, {one['clips']}" if one["clips"] else "test clips with sampling alike"
+        for one in shown["claims"]
+    ]
+    assert [one["title"] for one in both["scores"]] == [
+        one["title"] + end for end in ("", "; clips with sampling alike") for one in shown["scores"]
+    ]
+    assert both["leaks"] == shown["leaks"], "the answer is of all clips"
+
+
 def test_the_papers_figures_are_comparable_on_its_own_corpus(claimed: Run) -> None:
     kept = {name: (claimed.folder / name).read_text() for name in ("certificate.json", "claims.json")}
     sentences = []

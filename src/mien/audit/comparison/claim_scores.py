@@ -23,7 +23,8 @@ from mien.audit.statistics.contrasts import Score, Term, contrast, fixed, right_
 from mien.audit.statistics.scores import BySpeaker, confusion, measured, scored_split
 from mien.common.leakage_tables import PREDICTIONS, SPEAKER
 from mien.common.measures import MEASURES as TABLE
-from mien.experiments.claims import ALL, BALANCED, DIFFERENT, MEASURES, PROBES
+from mien.errors import ConfigError, unknown
+from mien.experiments.claims import ALL, BALANCED, DIFFERENT, MEASURES, PROBES, Part, described
 from mien.runs.run import Run
 
 SCORES: Mapping[str, Score] = {name: TABLE["wa" if name == "accuracy" else name] for name in MEASURES}
@@ -125,11 +126,18 @@ def measure(name: str, clips: str) -> Score:
     return EVENLY[name] if clips == BALANCED else SCORES[name]
 
 
-def outputs_of(run: Run) -> Outputs:
-    """The predictions that the claims of a run's experiment need, as far as the run has them."""
-    claims = [claim for claim in run.experiment.claims.values() if claim.kind != DIFFERENT]
+def outputs_of(run: Run, part: Part = ()) -> Outputs:
+    """The predictions that the claims of a run's experiment need, as far as the run has them.
+
+    Args:
+        run: the run.
+        part: the claims on these clips, see `Claim.where`, and predictions for them alone.
+    """
+    claims = [claim for claim in run.experiment.claims.values() if claim.kind != DIFFERENT and claim.part == part]
     predictions = run.predictions
-    predictions = predictions[predictions["split"] == scored_split(predictions)]
+    split = scored_split(predictions)
+    inside = _inside(run, part)
+    predictions = inside(predictions[predictions["split"] == split])
     sources = dict.fromkeys(
         Source(str(claim.factor), claim.embedding, probe)
         for claim in claims
@@ -141,10 +149,12 @@ def outputs_of(run: Run) -> Outputs:
     every: dict[str, list[pd.DataFrame]] = {source.factor: [] for source in sources}
     for source in sources:
         if source.embedding is None:
-            rows[source] = dict(_heads(run, source.factor, predictions))
+            rows[source] = dict(_heads(run, source.factor, predictions, split, inside))
     known: dict[tuple[str, str], pd.DataFrame] = {}
     probed = (
-        probe_predictions(run) if any(source.embedding for source in sources) else pd.DataFrame(columns=PREDICTIONS)
+        inside(probe_predictions(run))
+        if any(source.embedding for source in sources)
+        else pd.DataFrame(columns=PREDICTIONS)
     )
     for key, own in probed[probed["eraser"] == ""].groupby(list(KEYS)):
         model, embedding, factor, probe = map(str, key)
@@ -172,25 +182,28 @@ def counts_of(outputs: Outputs) -> Counts:
     )
 
 
-def scores(run: Run, outputs: Outputs, counts: Counts, *, seed: int = 0) -> list[dict[str, Any]]:
+def scores(run: Run, outputs: Outputs, counts: Counts, part: Part = (), *, seed: int = 0) -> list[dict[str, Any]]:
     """Each score that a claim names, of all models that have it, as plain values.
 
     Args:
         run: the run.
         outputs: see `outputs_of`.
         counts: see `counts_of`.
+        part: the clips that outputs and counts are of.
         seed: of the bootstraps.
 
     Returns:
         One entry per factor, measure and embedding (None: the heads of the models), in the order of claims: `factor,
-        measure, embedding`; `reference` and `corpus`: the name of the published score and its corpus, None without one;
-        `ways`: one entry per probe and weighting. Each way has `probe, clips`, `claimed` (whether a claim names it),
-        `even` (whether all classes are equally frequent), `chance` and `floor` (the identity floor, None if there is
-        none) with `score, low, high` each; and `rows`: `model, score, low, high`, `seeds` (the standard deviation of
-        the pooled score over seeds, None for one seed), `speakers, clips, cells`, `paper` (the published score),
-        and for balanced clips with a floor `excess, excess_low, excess_high` over the floor.
+        measure, embedding`; `where`: the part in words, empty for all clips; `reference` and `corpus`: the name of the
+        published score and its corpus, None without one; `ways`: one entry per probe and weighting. Each way has
+        `probe, clips`, `claimed` (whether a claim names it), `even` (whether all classes are equally frequent),
+        `chance` and `floor` (the identity floor, None if there is none) with `score, low, high` each; and `rows`:
+        `model, score, low, high`, `seeds` (the standard deviation of the pooled score over seeds, None for one seed),
+        `speakers, clips, cells`, `paper` (the published score), and for balanced clips with a floor `excess,
+        excess_low, excess_high` over the floor.
     """
     claims = [claim for claim in run.experiment.claims.values() if claim.kind != DIFFERENT and claim.alone is None]
+    claims = [claim for claim in claims if claim.part == part]
     each = []
     for factor, name, embedding in dict.fromkeys((claim.factor, claim.measure, claim.embedding) for claim in claims):
         own = [claim for claim in claims if (claim.factor, claim.measure, claim.embedding) == (factor, name, embedding)]
@@ -208,7 +221,7 @@ def scores(run: Run, outputs: Outputs, counts: Counts, *, seed: int = 0) -> list
                 way = _way(run, outputs, counts, source, str(name), which, papers, seed)
                 ways.append(way | {"claimed": (probe, which) in named, "even": counts.even(source)})
         if ways:
-            head: dict[str, Any] = {"factor": factor, "measure": name, "embedding": embedding}
+            head: dict[str, Any] = {"factor": factor, "measure": name, "embedding": embedding, "where": described(part)}
             each.append(head | {"reference": figure if papers else None, "corpus": corpus, "ways": ways})
     return each
 
@@ -283,15 +296,27 @@ def _limits(name: str, *terms: Term, seed: int) -> dict[str, float | None]:
     return {key: None if np.isnan(value) else value for key, value in values.items()}
 
 
-def _heads(run: Run, factor: str, predictions: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+def _inside(run: Run, part: Part) -> Callable[[pd.DataFrame], pd.DataFrame]:
+    """A function that keeps the rows of the clips of a part."""
+    kept = pd.Series(True, run.clips.index)
+    for column, values in part:
+        if column not in run.clips:
+            raise ConfigError(f"claims: where: {unknown('column of the corpus', column, map(str, run.clips.columns))}")
+        kept &= run.clips[column].astype("str").isin(values)
+    clips = set(run.clips["clip"][kept])
+    return lambda rows: rows[rows["clip"].isin(clips)] if part else rows
+
+
+def _heads(
+    run: Run, factor: str, predictions: pd.DataFrame, split: str, inside: Callable[[pd.DataFrame], pd.DataFrame]
+) -> Iterator[tuple[str, pd.DataFrame]]:
     """Pairs of a model and the predictions of its head of a factor, for models that have this task."""
     if factor == run.target:
         table = predictions
     elif (others := run.tasks) is None:
         return
     else:
-        split = str(predictions["split"].iloc[0])
-        table = others[(others["factor"] == factor) & (others["split"] == split)]
+        table = inside(others[(others["factor"] == factor) & (others["split"] == split)])
     table, carried = table[table["truth"].notna()], tasks(run)
     for model in run.experiment.models:
         own, embeddings = table[table["model"] == model], carried[model]

@@ -50,6 +50,7 @@ from mien.experiments.claims import (
     Axes,
     Claim,
     Difference,
+    described,
     differences,
 )
 from mien.runs.run import ROBUSTNESS, Run
@@ -58,7 +59,7 @@ FILE, TABLE = "claims.json", "claims.csv"
 YES, NO, OPEN, UNASKED, UNLIKE = "yes", "no", "not separable", "not asked", "not comparable"
 UNEXAMINED = "run 'mien evaluate RUN --missing default' for it"
 EVEN = "balanced as it is"
-HEAD = ("claim", "says", "section", "kind", "factor", "measure", "embedding", "probe", "alone", "clips")
+HEAD = ("claim", "says", "section", "kind", "factor", "measure", "embedding", "probe", "alone", "where", "clips")
 COLUMNS = (
     *HEAD,
     "answer",
@@ -92,8 +93,9 @@ def write(run: Run, *, seed: int = 0) -> dict[str, Any] | None:
     experiment = run.experiment
     if not experiment.claims:
         return None
-    outputs = outputs_of(run)
-    counts, missing = counts_of(outputs), {}
+    parts = dict.fromkeys([(), *(claim.part for claim in experiment.claims.values())])
+    outputs = {part: outputs_of(run, part) for part in parts}
+    counts, missing = {part: counts_of(own) for part, own in outputs.items()}, {}
     if any(claim.alone for claim in experiment.claims.values()):
         own = [name for name, found in run.robustness.items() if found["clips"] == OWN_CLIPS]
         places = [run.files.check(f"{ROBUSTNESS}/{name}/{counted.FILE}") for name in own]
@@ -102,12 +104,16 @@ def write(run: Run, *, seed: int = 0) -> dict[str, Any] | None:
             source: {model: one.table(ALONE[str(source.alone)]) for model, one in models.items()}
             for source, models in missing.items()
         }
-        counts = counts._replace(tables={**counts.tables, **tables})
-    split = str(outputs.predictions["split"].iloc[0])
-    models = tuple(experiment.models)
-    claims = answered(experiment.claims, experiment.axes, models, counts, carried=tasks(run), seed=seed)
-    of_claims(run, claims, outputs, missing)
-    made = {"split": split, "claims": claims, "scores": scores(run, outputs, counts, seed=seed)}
+        counts[()] = counts[()]._replace(tables={**counts[()].tables, **tables})
+    split = str(outputs[()].predictions["split"].iloc[0])
+    models, carried = tuple(experiment.models), tasks(run)
+    claims: list[dict[str, Any]] = []
+    for name, claim in experiment.claims.items():
+        found = answered({name: claim}, experiment.axes, models, counts[claim.part], carried=carried, seed=seed)
+        of_claims(run, found, outputs[claim.part], missing)
+        claims += found
+    each = [one for part in parts for one in scores(run, outputs[part], counts[part], part, seed=seed)]
+    made = {"split": split, "claims": claims, "scores": each}
     run.write_json(FILE, made)
     run.write_table(TABLE, rows_of(claims))
     return made
@@ -133,12 +139,12 @@ def answered(
         seed: of the bootstraps.
 
     Returns:
-        `claim` (its key), `says, section, kind, factor, measure, embedding, probe, figures` as in the file; `clips`:
-        `all`, `balanced` or "balanced as it is"; `margin` or `alpha` for the kinds that have one; `answer`; and
-        `contrasts`: `contrast` in words, `difference, low, high, p, p_holm, separable, speakers`, and `comparable`,
-        see `kept_targets`; of claims of one modality alone `percent`, the difference in percent of the second score;
-        for the kind "different" `contrast, seeds, each` (p of each seed), `p` of the seed that differs least and
-        `p_holm` of the seed that differs most.
+        `claim` (its key), `says, section, kind, factor, measure, embedding, probe, figures` as in the file; `where`: on
+        which clips, in words, empty for all of them; `clips`: `all`, `balanced` or "balanced as it is"; `margin` or
+        `alpha` for the kinds that have one; `answer`; and `contrasts`: `contrast` in words, `difference, low, high, p,
+        p_holm, separable, speakers`, and `comparable`, see `kept_targets`; of claims of one modality alone `percent`,
+        the difference in percent of the second score; for the kind "different" `contrast, seeds, each` (p of each
+        seed), `p` of the seed that differs least and `p_holm` of the seed that differs most.
     """
     made = []
     for name, claim in claims.items():
@@ -241,8 +247,9 @@ def _different(name: str, claim: Claim, axes: Axes, models: Sequence[str], count
 
 
 def _head(name: str, claim: Claim) -> dict[str, Any]:
-    head = {"claim": name} | {key: getattr(claim, key) for key in HEAD if key not in ("claim", "probe", "clips")}
-    return head | {"figures": dict(claim.figures)}
+    own = [key for key in HEAD if key not in ("claim", "probe", "where", "clips")]
+    head = {"claim": name} | {key: getattr(claim, key) for key in own}
+    return head | {"where": described(claim.part), "figures": dict(claim.figures)}
 
 
 def _answer(kind: str, rows: Sequence[Mapping[str, Any]], margin: float, *, errors: bool) -> str:

@@ -6,9 +6,9 @@ other corpus. The settings (`ToyConfig`) control how far emotion and person are 
 recognise, and the share of clips that are exempt from the entanglement. Results on it do not carry over to real people.
 
 Columns of `labels.csv` besides the usual ones: modality (voice+face, voice, face), sentence, own (the person's own
-emotion), sampling (entangled or balanced, if `balanced` is above 0), f0 (median, Hz), tract (formants relative to the
-average man's), valence and arousal (1 to 5, see `expression.ratings`), and the cues of the clip, the fields of
-`Expression`.
+emotion), sampling (entangled, alike or balanced, if `balanced` or `alike` is above 0), f0 (median, Hz), tract (formants
+relative to the average man's), valence and arousal (1 to 5, see `expression.ratings`), and the cues of the clip, the
+fields of `Expression`.
 """
 
 import json
@@ -92,6 +92,6 @@ def _make(out: Path, clip: Clip, config: ToyConfig) -> dict[str, str]:
         "sentence": clip.sentence,
         "modality": clip.modality,
         "own": person.own,
-        **({"sampling": "balanced" if clip.balanced else "entangled"} if config.balanced else {}),
+        **({"sampling": clip.sampling} if config.balanced or config.alike else {}),
         **{name: f"{value:.4f}" for name, value in factors.items()},
     }

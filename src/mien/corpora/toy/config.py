@@ -18,6 +18,8 @@ class ToyConfig(Settings):
             P(own emotion) = e + (1 - e) / 6: at 0 all six are balanced for each person, at 1 each person has only one.
         balanced: share of each person's clips, the last ones, that are exempt from the entanglement, in whole rounds of
             the six emotions: a test set in which the person does not predict the emotion, nor the emotion the person.
+        alike: share of each person's clips, those before the balanced ones and as many as whole rounds have, that are
+            entangled as all others and named apart: a test set in which the person predicts the emotion as in training.
         difficulty: share of noise in an expression, d: each cue of voice and face is (1 - d) x effect of the emotion +
             d x noise of the same size. At 0 all people express it alike, at 1 nothing predicts the emotion.
         seconds: approximate length of a clip; sentences, rates and pauses differ.
@@ -32,6 +34,7 @@ class ToyConfig(Settings):
     clips: int = Field(default=240, ge=1)
     entanglement: float = Field(default=0.0, ge=0, le=1)
     balanced: float = Field(default=0.0, ge=0, le=1)
+    alike: float = Field(default=0.0, ge=0, le=1)
     difficulty: float = Field(default=0.2, ge=0, le=1)
     seconds: float = Field(default=2.0, ge=1, le=30)
     frame_rate: int = Field(default=15, ge=5, le=60)
@@ -42,13 +45,26 @@ class ToyConfig(Settings):
 
     @model_validator(mode="after")
     def _a_round(self) -> "ToyConfig":
-        if self.balanced and not self.spared(self.clips // self.people):
-            raise ValueError(
-                f"'balanced' is {self.balanced:g} of {self.clips // self.people} clips a person, less than one round "
-                f"of the {len(EMOTIONS)} emotions; take more clips or a larger share"
-            )
+        count = self.clips // self.people
+        for name in ("balanced", "alike"):
+            share = getattr(self, name)
+            if share and not _rounds(share, count):
+                raise ValueError(
+                    f"'{name}' is {share:g} of {count} clips a person, less than one round of the {len(EMOTIONS)} "
+                    "emotions; take more clips or a larger share"
+                )
+        if self.balanced + self.alike > 1:
+            raise ValueError(f"'balanced' and 'alike' are {self.balanced + self.alike:g} of the clips; take 1 at most")
         return self
 
     def spared(self, count: int) -> int:
         """How many of a person's `count` clips are balanced: whole rounds of all emotions."""
-        return round(self.balanced * count) // len(EMOTIONS) * len(EMOTIONS)
+        return _rounds(self.balanced, count)
+
+    def kept(self, count: int) -> int:
+        """How many of a person's `count` clips are alike: as many as whole rounds have."""
+        return _rounds(self.alike, count)
+
+
+def _rounds(share: float, count: int) -> int:
+    return round(share * count) // len(EMOTIONS) * len(EMOTIONS)

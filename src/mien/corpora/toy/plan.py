@@ -13,7 +13,7 @@ from mien.corpora.toy.people import EMOTIONS, Person
 class Clip(NamedTuple):
     """A clip before it is made; `number` counts all clips, the last part of `name` those that differ in noise only.
 
-    `balanced`: whether the clip is exempt from the entanglement.
+    `sampling`: "entangled", "alike" (entangled, too) or "balanced" (exempt from the entanglement).
     """
 
     number: int
@@ -22,7 +22,7 @@ class Clip(NamedTuple):
     emotion: str
     sentence: str
     modality: str
-    balanced: bool
+    sampling: str
 
 
 def plan(config: ToyConfig, people: list[Person], rng: Generator) -> list[Clip]:
@@ -30,7 +30,8 @@ def plan(config: ToyConfig, people: list[Person], rng: Generator) -> list[Clip]:
 
     Each person has all emotions with one sentence, then with the next: six clips a round. Then a share e of each
     person's clips, sampled at random, gets the own emotion instead. Since 1/6 of them have it already, P(own emotion) =
-    e + (1 - e) / 6. The last rounds of each person, as many as fit into the balanced share, keep their emotions.
+    e + (1 - e) / 6. The last rounds of each person, as many as fit into the balanced share, keep their emotions; the
+    rounds before them, as many as fit into the share `alike`, differ from the others in name alone.
     """
     single = rng.permutation(config.clips) < round(config.missing * config.clips)
     modality = np.where(single, np.where(np.cumsum(single) % 2, "voice", "face"), "voice+face")
@@ -43,8 +44,9 @@ def plan(config: ToyConfig, people: list[Person], rng: Generator) -> list[Clip]:
         stem = f"{person.name}-s{sentence + 1}-{emotion}"
         takes[stem] += 1
         name = f"{stem}-{takes[stem]}"
-        balanced = turn >= len(emotions[who]) - config.spared(len(emotions[who]))
-        clips.append(Clip(number, name, person, emotion, SENTENCES[sentence], str(modality[number]), balanced))
+        left = len(emotions[who]) - turn - config.spared(len(emotions[who]))
+        sampling = "balanced" if left <= 0 else "alike" if left <= config.kept(len(emotions[who])) else "entangled"
+        clips.append(Clip(number, name, person, emotion, SENTENCES[sentence], str(modality[number]), sampling))
     return clips
 
 

@@ -132,10 +132,11 @@ def _clips(claim: Mapping[str, Any], split: str) -> str:
     """The clips that a probe is scored on, and the probe."""
     if claim.get("alone"):
         return f"{split} clips with {ALONE[claim['alone']]} alone"
+    where = [claim["where"]] if claim.get("where") else []
     if claim["probe"] is None:
-        return ""
+        return f"{split} clips with {where[0]}" if where else ""
     probe = [CALLED[claim["probe"]]] if claim["probe"] != PROBES[0] else []
-    return ", ".join([f"all {split} clips" if claim["clips"] == ALL else claim["clips"], *probe])
+    return ", ".join([*where, f"all {split} clips" if claim["clips"] == ALL else claim["clips"], *probe])
 
 
 def _figures(claim: Mapping[str, Any]) -> list[str]:
@@ -270,10 +271,10 @@ def _columns(axes: Axes, lies: Mapping[str, tuple[str, str] | None]) -> list[str
 
 
 def _title(score: Score) -> str:
-    factor = score["factor"].capitalize()
+    factor, where = score["factor"].capitalize(), f"; clips with {score['where']}" if score.get("where") else ""
     if score["embedding"] is None:
-        return f"{factor}, predicted by the models' own heads"
-    return f"{factor}, predicted by a probe on the {score['embedding']} embedding"
+        return f"{factor}, predicted by the models' own heads{where}"
+    return f"{factor}, predicted by a probe on the {score['embedding']} embedding{where}"
 
 
 def _pictures(
@@ -305,7 +306,8 @@ def _pictures(
             columns,
             list(series),
             {name: times * value for name, value in lines.items() if value is not None},
-            name=f"claims {score['factor']} {score['measure']} {score['embedding']} {way['probe']} {way['clips']}",
+            name=f"claims {score['factor']} {score['measure']} {score['embedding']} {way['probe']} {way['clips']}"
+            + (f" {score['where']}" if score.get("where") else ""),
             description=f"{title}, {scale.title} by {' and '.join(axes)}",
             axis=f"{scale.title}{scale.unit}",
             below=below,
@@ -365,7 +367,7 @@ def _leaks(run: Run, scores: Sequence[Score]) -> Iterator[dict[str, Any]]:
     """
     for score in scores:
         wanted = any(score["factor"] in own.get(score["embedding"], ()) for own in tasks(run).values())
-        for way in score["ways"]:
+        for way in score["ways"] if not score.get("where") else ():
             if (way["probe"], way["clips"]) == (PROBES[0], BALANCED) and not wanted:
                 rows = [{"model": row["model"], "score": row["score"]} for row in way["rows"]]
                 floor = way["floor"]["score"] if way["floor"] else None
