@@ -202,7 +202,7 @@ def test_sound_a_little_above_full_scale_is_heard(model):
 def test_no_probability_is_given_of_silence_and_of_scraps(model):
     voice = sound(2.0)
     silence, cancelled = np.zeros(2 * RATE, np.float32), np.stack([voice, -voice])
-    given = [voice, silence, cancelled, sound(0.5), sound(0.02), np.stack([voice, voice])]
+    given = [voice, silence, cancelled, sound(0.4), sound(0.02), np.stack([voice, voice])]
     found = model.predict_proba(given, RATE)
     assert found.shape == (6, len(model.classes))
     np.testing.assert_array_equal(np.isnan(found).all(axis=1), [False, True, True, True, True, False])
