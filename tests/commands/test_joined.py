@@ -135,7 +135,7 @@ def test_a_card_reports_what_models_without_a_corpus_do_on_it(joined_run, experi
         mien.export(model, out=whole, left_out=[part])
     assert str(error.value) == (
         f"--left-out {part}: says nothing of second, on which it was not trained; export it again with --elsewhere "
-        "PREPARED of that corpus"
+        "PREPARED of that corpus, under this name (tried on: none)"
     )
     mien.export(tmp_path / "run/models/MEnAN", out=part, elsewhere=[second])
     done = mien.export(model, out=whole, left_out=[part])

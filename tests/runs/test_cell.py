@@ -280,6 +280,24 @@ def test_what_is_exported_predicts_the_same_and_keeps_every_normalisation(kind, 
     assert len(slim.tensors) < len(model.tensors)
 
 
+def test_components_are_fitted_on_training_clips_and_merged_by_an_export(prepared, tmp_path):
+    data = {"audio": None, "video": UNITS}
+    encoder = {"name": "vector", "hidden": [4], "components": 2, "limit": None}
+    models = {"both": {"hidden": [], "embeddings": {"main": {"tasks": {"emotion": 1.0}}}}}
+    settings = experiment(prepared, data=data, encoder=encoder, models=models)
+    dataset, fold, cell, model = trained(settings, tmp_path)
+    units = dataset.clips.loc[list(fold.train), ["AU01", "AU02"]].dropna().astype(float).to_numpy()
+    units = (units - units.mean(axis=0)) / units.std(axis=0)
+    (components,) = [value for name, value in model.tensors.items() if name.endswith(".components")]
+    np.testing.assert_allclose(np.cov(units @ components.numpy(), rowvar=False), np.eye(2), atol=1e-3)
+    assert Model.load(settings, cell, CPU).tensors.keys() == model.tensors.keys()
+    slim = exporting.predictor(model, "both")
+    assert not [name for name in slim.tensors if name.endswith(".components")]
+    examples = dataset.examples(list(fold.test), slim.targets)
+    one, other = (found.infer(examples, embed=False).probabilities("emotion") for found in (slim, model))
+    np.testing.assert_allclose(one, other, atol=1e-5)
+
+
 def test_missing_statistics_of_a_normalisation_are_refused(units, tmp_path):
     dataset, fold, cell, model = units
     tensors, metadata = checkpoint.load_weights(cell.weights)

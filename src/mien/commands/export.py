@@ -443,9 +443,10 @@ def _left_out(folder: Path, experiment: Mapping[str, object], corpora: Sequence[
     lacking = sorted(set(corpora) - set(trained))
     found = [LeftOut(trained=trained, other=one) for one in own.elsewhere if one.corpus in lacking]
     if not found:
+        tried = ", ".join(one.corpus for one in own.elsewhere) or "none"
         raise ConfigError(
             f"--left-out {folder}: says nothing of {' or '.join(lacking)}, on which it was not trained; export it "
-            "again with --elsewhere PREPARED of that corpus"
+            f"again with --elsewhere PREPARED of that corpus, under this name (tried on: {tried})"
         )
     return found
 

@@ -291,7 +291,6 @@ def _build(prepared: _Prepared, cell: Cell, device: torch.device) -> Recipe:
     if training.class_weight == "balanced" and prepared.balance is not None:
         weights = {prepared.experiment.target: prepared.balance.float()}
     targets, labels = prepared.targets, prepared.train.labels
-    loader = _loader(prepared.experiment, prepared.normalise, prepared.train, HELD[TRAINED])
     recipe = build(
         prepared.experiment,
         cell.model,
@@ -300,9 +299,11 @@ def _build(prepared: _Prepared, cell: Cell, device: torch.device) -> Recipe:
         class_weight=weights,
         prior={factor: target.prior(labels[factor]) for factor, target in targets.items()},
         new=True,
-        batches=lambda: loader.epoch(0),
-    )
-    return recipe.to(device)
+        batches=lambda: _loader(prepared.experiment, prepared.normalise, prepared.train).epoch(0),
+    ).to(device)
+    for value in encoders.fitted(recipe).values():  # processes on unlike machines may round otherwise
+        processes.agree(value)
+    return recipe
 
 
 def _fit(model: Model, prepared: _Prepared, cell: Cell, watch: Callable[[Record], None]) -> None:
