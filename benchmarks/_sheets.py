@@ -10,7 +10,7 @@ GAP, TITLE = 24.0, 22.0  # CSS pixels
 
 
 def sheet(rows: Sequence[tuple[str, Sequence[tuple[str, str]]]], description: str) -> str:
-    """An SVG file of rows of figures, each row below its title, if it has one; it follows the light or dark mode of the viewer.
+    """An SVG file of rows of figures, each below its title, if it has one; light or dark as the viewer is.
 
     Args:
         rows: title, and figures: the element `<svg ... viewBox="0 0 W H">`, as the functions of `mien.reports.figures`

@@ -1,10 +1,10 @@
 """The two paths of a step of MEnAN (Li et al. 2020, Fig. 1) as a picture, from the model that is trained.
 
-    python benchmarks/show_structure.py --out docs/li2020-structure.svg
+    python benchmarks/show_structure.py --out docs/results/pictures/li2020-structure.svg
 
-Layers and sizes are read from the model of `li2020`. One step is made on random clips, and what each of its losses moves
-is seen there: filled modules learn, the others stay as they are. A gradient (dashed) ends at the last module that it
-reaches.
+Layers and sizes are read from the model of `li2020`. One step is made on random clips, and what each of its losses
+moves is seen there: filled modules learn, the others stay as they are. A gradient (dashed) ends at the last module that
+it reaches.
 """
 
 import argparse
@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from _sheets import sheet
 from matplotlib.axes import Axes
 from matplotlib.patches import FancyBboxPatch
 from torch import Tensor, nn
 
+from _sheets import sheet
 from mien import experiments
 from mien.data.batch import Batch, Sequence
 from mien.data.targets import Target
@@ -77,7 +77,10 @@ def main() -> None:
         (
             "2. The encoder unlearns the speaker",
             main,
-            {EMOTION: "λ cross-entropy\nof emotions (Eq. 4)", SPEAKER: "−(1 − λ) entropy\nof speakers (Eq. 2)"},
+            {
+                EMOTION: "λ cross-entropy\nof emotions (Eq. 4)",
+                SPEAKER: "\N{MINUS SIGN}(1 \N{MINUS SIGN} λ) entropy\nof speakers (Eq. 2)",
+            },
         ),
     )
     words = {name: _layers(model.get_submodule(name), [*run]) for name in NAMES}
@@ -148,11 +151,15 @@ def _box(axes: Axes, place: tuple[float, float, float, float], name: str, lines:
     axes.add_patch(FancyBboxPatch(corner, width - 0.04, height - 0.02, facecolor="none", edgecolor=edge, **shape))
     axes.text(x, y + height / 2 - 0.015, name, ha="center", va="top", fontsize=8.5, fontweight="bold")
     axes.text(x, y + height / 2 - 0.06, "\n".join(lines), ha="center", va="top", fontsize=7.5, linespacing=1.35)
-    axes.text(x, y - height / 2 + 0.015, "learns" if learns else "fixed", ha="center", va="bottom", fontsize=7.5, color=MUTED)
+    axes.text(
+        x, y - height / 2 + 0.015, "learns" if learns else "fixed", ha="center", va="bottom", fontsize=7.5, color=MUTED
+    )
 
 
 def _forward(axes: Axes, start: tuple[float, float], end: tuple[float, float]) -> None:
-    axes.annotate("", end, start, arrowprops={"arrowstyle": "-|>", "color": INK, "linewidth": 0.9, "shrinkA": 0, "shrinkB": 0})
+    axes.annotate(
+        "", end, start, arrowprops={"arrowstyle": "-|>", "color": INK, "linewidth": 0.9, "shrinkA": 0, "shrinkB": 0}
+    )
 
 
 def _backward(axes: Axes, start: tuple[float, float], end: tuple[float, float], colour: str) -> None:
@@ -160,7 +167,14 @@ def _backward(axes: Axes, start: tuple[float, float], end: tuple[float, float], 
         "",
         end,
         start,
-        arrowprops={"arrowstyle": "-|>", "color": colour, "linewidth": 1.4, "linestyle": (0, (3, 2)), "shrinkA": 0, "shrinkB": 0},
+        arrowprops={
+            "arrowstyle": "-|>",
+            "color": colour,
+            "linewidth": 1.4,
+            "linestyle": (0, (3, 2)),
+            "shrinkA": 0,
+            "shrinkB": 0,
+        },
     )
 
 
