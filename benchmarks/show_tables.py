@@ -3,7 +3,8 @@
     python benchmarks/show_tables.py [--page li2020 ...]
 
 What is drawn are the figures that a page prints, read from its Markdown, so that a picture cannot say anything else.
-Each picture keeps a digest of them, and `tests/test_docs.py` compares it with the page: after a table was changed, run this.
+Each picture keeps a digest of them, and `tests/test_docs.py` compares it with the page: run this after a table was
+changed.
 """
 
 import argparse
