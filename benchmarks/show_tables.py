@@ -55,6 +55,8 @@ MISSING = ("auxformer", "optimized", "optimized_token", "masked", "audio_only", 
 VOICES = ("EmoDB (cut clips)", "nEMO, five classes", "RAVDESS 1-18", "all 37 speakers")
 PAGES: dict[str, tuple[Panel, ...]] = {
     "li2020": (
+        Panel("nEMO", "UAR test", 0.167, title="nEMO, unseen speakers, UAR", rows=MODELS),
+        Panel("nEMO", "speaker, seen", 0.143, 1, title="nEMO, speaker read from it, seen"),
         Panel("RAVDESS", "UAR test", 0.125, title="RAVDESS, unseen speakers, UAR", rows=MODELS),
         Panel("RAVDESS", "speaker, seen", 0.083, 1, title="RAVDESS, speaker read from it, seen"),
     ),
@@ -137,6 +139,8 @@ def rows_of(page: str, panel: Panel) -> list[Row]:
     after = head.index(panel.chance, column) if isinstance(panel.chance, str) else None
     found = []
     for row in rows:
+        if row[0].startswith("*the paper"):
+            break
         label = row[0].strip("*`").replace("*", "")
         numbers = [float(one) for one in NUMBER.findall(row[column].replace("**", ""))]
         if not numbers or row[0].startswith("*minus") or row[column].startswith(("+", "-")) or "(" in row[column]:
