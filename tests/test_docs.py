@@ -66,6 +66,7 @@ def test_a_picture_shows_the_figures_that_stand_on_its_page() -> None:
         for panel in panels:
             rows = found.rows_of(page, panel)
             assert rows, (page, panel)
+            assert not panel.rows or sorted(row.label for row in rows) == sorted(panel.rows), (page, panel)
             known = [row for row in rows if not math.isnan(row.low)]
             assert all(row.low <= row.value <= row.high for row in known), (page, panel)
         drawn = (found.PICTURES / f"{page}.svg").read_text(encoding="utf-8")
