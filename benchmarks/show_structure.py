@@ -67,10 +67,11 @@ def main() -> None:
     sizes = {"emotion": experiment.classes, "speaker": tuple(map(str, range(SPEAKERS)))}
     targets = {name: Target(name, "classes", (name,), classes) for name, classes in sizes.items()}
     model = build(experiment, "MEnAN", targets, seed=0, class_weight={})
+    features = next(one.in_channels for one in model.modules() if isinstance(one, nn.Conv1d))
     watched, run = Watched(model), dict[nn.Module, None]()
     for layer in (one for one in model.modules() if not [*one.children()]):
         layer.register_forward_hook(lambda ran, *_: run.setdefault(ran))
-    model.step(_clips({name: len(classes) for name, classes in sizes.items()}), watched)
+    model.step(_clips(features, {name: len(classes) for name, classes in sizes.items()}), watched)
     teach, main = watched.calls
     losses = (
         ("1. The speaker classifier learns", teach, {SPEAKER: "cross-entropy\nof speakers (Eq. 1)"}),
@@ -84,14 +85,15 @@ def main() -> None:
         ),
     )
     words = {name: _layers(model.get_submodule(name), [*run]) for name in NAMES}
-    panels = [_panel(title, words, call, ends) for title, call, ends in losses]
+    panels = [_panel(title, f"{features} features a frame", words, call, ends) for title, call, ends in losses]
     says = "Both paths of a step of MEnAN: what learns, and how far the gradient of each loss goes"
     given.out.write_text(sheet([("", [(panel, "") for panel in panels])], says), "utf-8")
 
 
-def _clips(sizes: Mapping[str, int]) -> Batch:
+def _clips(features: int, sizes: Mapping[str, int]) -> Batch:
     generator = torch.Generator().manual_seed(0)
-    audio = Sequence(torch.randn(CLIPS, FRAMES, 43, generator=generator), torch.ones(CLIPS, FRAMES, dtype=torch.bool))
+    frames = torch.randn(CLIPS, FRAMES, features, generator=generator)
+    audio = Sequence(frames, torch.ones(CLIPS, FRAMES, dtype=torch.bool))
     labels = {name: torch.randint(0, size, (CLIPS,), generator=generator) for name, size in sizes.items()}
     return Batch(tuple(map(str, range(CLIPS))), audio, Sequence.absent(CLIPS), labels, torch.arange(CLIPS), CLIPS, 0, 1)
 
@@ -114,14 +116,14 @@ def _layers(module: nn.Module, run: list[nn.Module]) -> list[str]:
     return lines
 
 
-def _panel(title: str, words: Mapping[str, list[str]], call: Call, ends: Mapping[str, str]) -> str:
+def _panel(title: str, given: str, words: Mapping[str, list[str]], call: Call, ends: Mapping[str, str]) -> str:
     with figure(4.6) as drawn:
         axes = drawn.add_subplot()
         axes.set_xlim(0, 1)
         axes.set_ylim(0, 1)
         axes.axis("off")
         axes.text(0.0, 0.985, title, ha="left", va="top", fontsize=9.5, fontweight="bold")
-        axes.text(0.5, 0.91, "43 features a frame", ha="center", va="center", fontsize=8, color=MUTED)
+        axes.text(0.5, 0.91, given, ha="center", va="center", fontsize=8, color=MUTED)
         for name, (x, y, width, height) in PLACES.items():
             lines = words[name] + (["mean, deviation, maximum"] if name == ENCODER else [])
             _box(axes, (x, y, width, height), NAMES[name], lines, learns=name in call.learn)
