@@ -104,9 +104,10 @@ def _leak_differences(rows: list[dict[str, Any]]) -> Iterator[list[str]]:
 
 def _reversed(row: Mapping[str, Any]) -> list[str]:
     """The later model minus the earlier one: the files hold the opposite."""
-    turned = {"difference": -row["difference"], "low": -row["high"], "high": -row["low"]}
+    ends = {"low": row["high"], "high": row["low"]}
+    turned = {"difference": -row["difference"]} | {name: None if end is None else -end for name, end in ends.items()}
     separable = ", separable" if row["separable"] else ""
-    return [_spanned(turned, "difference", ""), f"{row['p_holm']:.3f}{separable}"]
+    return [_spanned(turned, "difference", ""), f"{_short(row['p_holm'])}{separable}"]
 
 
 def _leaks(leaks: pd.DataFrame) -> Iterator[list[str]]:
@@ -139,13 +140,13 @@ def _silhouettes(rows: list[dict[str, Any]]) -> Iterator[list[str]]:
 def _spanned(row: Any, name: str, prefix: str | None = None) -> str:
     """A value with its interval; `prefix` is that of the keys of the ends, by itself the name and a line below."""
     ends = [row[f"{name}_{end}" if prefix is None else f"{prefix}{end}"] for end in ("low", "high")]
-    if any(end != end for end in ends):
+    if any(end is None or end != end for end in ends):
         return _short(row[name])
     return f"{_short(row[name])} [{_short(ends[0])}, {_short(ends[1])}]"
 
 
-def _short(value: float) -> str:
-    return f"{value + 0:.3f}".replace("0.", ".", 1)
+def _short(value: float | None) -> str:
+    return "" if value is None else f"{value + 0:.3f}".replace("0.", ".", 1)
 
 
 if __name__ == "__main__":

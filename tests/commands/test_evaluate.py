@@ -128,8 +128,15 @@ def test_one_speaker_has_scores_without_an_interval(run, tmp_path, make_corpus):
     mien.prepare("table", make_corpus(tmp_path / "root", 1, seed=55), out=tmp_path / "prepared")
     found = mien.evaluate(run, on=tmp_path / "prepared")
     assert found.data["models"]["MEnAN"]["uar"]["low"] is None
-    assert "95 % over speakers none" in found.text
+    assert "; no interval; chance" in found.text
     shutil.rmtree(run / "evaluations" / found.data["evaluation"])
+
+
+@pytest.mark.usefixtures("unmeasured")
+def test_a_run_that_tests_one_speaker_has_scores_without_an_interval(prepared, experiment, tmp_path):
+    given = [f"data.prepared={prepared}", "training.epochs=1", "models.MEnAN=null", "protocol.folds=[0]"]
+    found = mien.train(experiment, given, out=tmp_path / "run")
+    assert "(no interval, chance 0." in found.text
 
 
 def test_a_corpus_that_the_run_was_trained_on_is_refused(run, prepared):

@@ -250,10 +250,14 @@ def _text(metrics: dict[str, Any], run: Run, name: str) -> str:
         first, *_ = names = [name for name in found if isinstance(found[name], dict) and "mean" in found[name]]
         for measure in names:
             score, title = found[measure], measure_of(measure).title
-            limits = "none" if score["low"] is None else f"{score['low']:.3f} to {score['high']:.3f}"
+            limits = (
+                "no interval"
+                if score["low"] is None
+                else f"95 % over {over}s {score['low']:.3f} to {score['high']:.3f}"
+            )
             lines.append(
                 f"  {model if measure == first else '':20} {title:3} {score['mean']:.3f} (folds {score['min']:.3f} to "
-                f"{score['max']:.3f}; 95 % over {over}s {limits}"
+                f"{score['max']:.3f}; {limits}"
                 + (")" if score["chance"] is None else f"; chance {score['chance']:.3f})")
             )
         paper = reference.published(run.experiment, model, reference.EVALUATION, corpus=metrics["corpus"])

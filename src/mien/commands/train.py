@@ -353,13 +353,12 @@ def _outcome(run: Run) -> Outcome:
         part = "test" if "test" in splits_of else "validation"
         found = splits_of[part]
         lines.append(
-            f"{model:{width}} {part} {title} {found[name]:.3f} (95 %{over} {_shown(found[f'{name}_low'])} to "
-            f"{_shown(found[f'{name}_high'])}, chance {found[f'{name}_chance']:.3f})"
+            f"{model:{width}} {part} {title} {found[name]:.3f} ({_interval(found, f'{name}_', over)}, "
+            f"chance {found[f'{name}_chance']:.3f})"
             + (f", validation {splits_of['validation'][name]:.3f}" if part == "test" else "")
         )
         if without and (left := without["models"].get(model)):
-            low, high = _shown(left[f"{name}_low"]), _shown(left[f"{name}_high"])
-            lines.append(f"{'':{width}} {copies.phrase(without)}: {left[name]:.3f} (95 % {low} to {high})")
+            lines.append(f"{'':{width}} {copies.phrase(without)}: {left[name]:.3f} ({_interval(left, f'{name}_')})")
         lines += [f"{'':{width}} {line}" for line in _areas(run, scored.get("auc", {}).get(model, {}))]
         own = [row for row in scored.get(SEEN, []) if (row["model"], row["measure"]) == (model, name)]
         lines += [f"{'':{width}} {seen.sentence(row).removeprefix(f'{model}: ')}" for row in own]
@@ -382,10 +381,12 @@ def _areas(run: Run, areas: Mapping[str, Any]) -> Iterator[str]:
         if (found := areas.get(part)) and found["auc"] is not None:
             kept = listed(found["kept"])
             yield (
-                f"{'seen speakers' if part == SEEN else part}, mean AUC of {kept} {found['auc']:.3f} (95 % "
-                f"{_shown(found['low'])} to {_shown(found['high'])}, chance .5)"
+                f"{'seen speakers' if part == SEEN else part}, mean AUC of {kept} {found['auc']:.3f} "
+                f"({_interval(found)}, chance .5)"
             )
 
 
-def _shown(value: float | None) -> str:
-    return "none" if value is None else f"{value:.3f}"
+def _interval(found: Mapping[str, Any], name: str = "", over: str = "") -> str:
+    """The ends of a score, which has none with fewer than two speakers."""
+    low, high = found[f"{name}low"], found[f"{name}high"]
+    return "no interval" if low is None else f"95 %{over} {low:.3f} to {high:.3f}"
